@@ -1,0 +1,13 @@
+"""Settings for every test run, `pytest --nbval-lax chapters` by hand included."""
+
+import os
+import sys
+from pathlib import Path
+
+OFFLINE = str(Path(__file__).parent / "tests" / "offline")
+
+os.environ["DLBOOK_EXPLORE"] = "check"  # explore draws its start value and the corners, and fails loudly
+os.environ["PYTHONPATH"] = os.pathsep.join([OFFLINE, *filter(None, [os.environ.get("PYTHONPATH")])])
+os.environ["MPLBACKEND"] = "agg"  # kernels choose the inline backend for themselves
+sys.path.insert(0, OFFLINE)
+import sitecustomize  # noqa: E402, F401  (this process, too, stays offline)

@@ -1,0 +1,1 @@
+"""The NumPy library that the book builds, one module per subject. It knows no PyTorch."""
