@@ -10,7 +10,7 @@ PAGE := _build/html/index.html
 book: $(VENV)/installed
 	@echo "Building the book (chapters run only where something changed) ..."
 	@$(PY) -m dlbook_utils.book
-	@$(VENV)/bin/jupyter-book build . -W -n --keep-going --quiet
+	@$(VENV)/bin/jupyter-book build . -W -n --keep-going --quiet > /dev/null
 	@echo "The book is ready: open $(CURDIR)/$(PAGE)"
 
 test: $(VENV)/installed $(VENV)/ipywidgets7
@@ -35,8 +35,8 @@ serve: book
 lab: $(VENV)/installed
 	@$(VENV)/bin/jupyter lab chapters
 
-address: $(VENV)/installed
-	@$(PY) tools/address.py $(URL)
+address:
+	@python3 tools/address.py $(URL)
 
 clean:
 	@rm -rf _build build *.egg-info

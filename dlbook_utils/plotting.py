@@ -132,8 +132,9 @@ def draw_graph(ax: mpl.axes.Axes, root, names: dict) -> None:
         title = "\n".join(part for part in (names.get(node, ""), op) if part)
         ax.text(x, y, title, ha="center", va="center", bbox=box, fontsize=12)
         value, grad = (f"{float(number):.3f}".replace("-", "−") for number in (node.value, node.grad))
-        ax.text(x, y + 0.3, value, ha="center", va="bottom", color=COLORS["blue"])
-        ax.text(x, y - 0.3, grad, ha="center", va="top", color=COLORS["orange"], weight="bold")
+        ground = {"fc": "white", "ec": "none", "pad": 1}  # an arrow passes under a number, not through it
+        ax.text(x, y + 0.3, value, ha="center", va="bottom", color=COLORS["blue"], bbox=ground)
+        ax.text(x, y - 0.3, grad, ha="center", va="top", color=COLORS["orange"], weight="bold", bbox=ground)
     heights = [y for _, y in place.values()]
     ax.set(xlim=(-0.5, depth + 0.5), ylim=(min(heights) - 0.65, max(heights) + 0.6))
     ax.axis("off")
@@ -162,11 +163,15 @@ def show_images(axes, images: np.ndarray, titles: list[str]) -> None:
         ax.axis("off")
 
 
+def two_sided() -> mpl.colors.Colormap:
+    """Orange below, white at the middle, blue above: for signed numbers with limits of one size."""
+    return mpl.colors.LinearSegmentedColormap.from_list("two sides", [COLORS["orange"], "white", COLORS["blue"]])
+
+
 def show_numbers(ax: mpl.axes.Axes, numbers: np.ndarray, title: str, window: tuple | None = None) -> None:
     """Print a small matrix as a grid of numbers; `window = (row, column, height, width)` frames a part of it."""
     limit = max(np.abs(numbers).max(), 1)
-    cmap = mpl.colors.LinearSegmentedColormap.from_list("two sides", [COLORS["orange"], "white", COLORS["sky"]])
-    ax.imshow(numbers, cmap=cmap, vmin=-1.6 * limit, vmax=1.6 * limit)
+    ax.imshow(numbers, cmap=two_sided(), vmin=-2.5 * limit, vmax=2.5 * limit)
     for (i, j), number in np.ndenumerate(numbers):
         ax.text(j, i, f"{number:g}".replace("-", "\N{MINUS SIGN}"), ha="center", va="center", fontsize=12)
     ax.set_xticks(np.arange(-0.5, numbers.shape[1]), labels=[])
@@ -175,8 +180,9 @@ def show_numbers(ax: mpl.axes.Axes, numbers: np.ndarray, title: str, window: tup
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     if window:
-        i, j, height, width = window
-        ax.add_patch(mpl.patches.Rectangle((j - 0.5, i - 0.5), width, height, fill=False, ec=COLORS["black"], lw=2.5))
+        corner, (height, width) = (window[1] - 0.5, window[0] - 0.5), window[2:]
+        frame = {"fill": False, "ec": COLORS["black"], "lw": 2.5, "zorder": 3, "clip_on": False}
+        ax.add_patch(mpl.patches.Rectangle(corner, width, height, **frame))
     ax.set_title(title, loc="center", fontsize=11)
 
 

@@ -120,7 +120,8 @@ class RBF(nn.Module):
 def digit_codes() -> torch.Tensor:
     """The ten bitmaps as targets for F6: (10, 84) of +1 (ink) and -1 (paper), each digit read row by row."""
     rows = [line.split() for line in BITMAPS.split("\n") if line]
-    return torch.tensor([[1.0 if pixel == "#" else -1.0 for row in rows for pixel in row[d]] for d in range(10)])
+    digits = ["".join(row[d] for row in rows) for d in range(10)]
+    return torch.tensor([[1.0 if pixel == "#" else -1.0 for pixel in digit] for digit in digits])
 
 
 class LeNet5_1998(nn.Module):

@@ -17,7 +17,8 @@ def record(model: nn.Module, X: torch.Tensor) -> dict[str, SimpleNamespace]:
         if not list(module.children()):  # a layer, not a container of layers
 
             def hook(module, inputs, output, name=name):
-                seen[name] = SimpleNamespace(module=module, input=inputs[0].detach(), output=output.detach())
+                X, h = inputs[0].detach(), output.detach()
+                seen[name] = SimpleNamespace(module=module, input=X, output=h)
 
             handles.append(module.register_forward_hook(hook))
     with torch.no_grad():

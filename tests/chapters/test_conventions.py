@@ -8,7 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from dlbook_utils.book import chapter_paths, read_opening
+from dlbook_utils.book.map import read_opening
+from dlbook_utils.book.run import chapter_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAPTERS = chapter_paths(ROOT)

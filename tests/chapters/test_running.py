@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from dlbook_utils import book
+from dlbook_utils.book import formulas, map, run
 
 
 @pytest.fixture
@@ -14,9 +14,9 @@ def small_book(tmp_path, monkeypatch):
     """A book of two tiny chapters and a package of one module."""
     monkeypatch.setenv("DLBOOK_EXPLORE", "static")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    (tmp_path / "dlbook_utils").mkdir()
+    (tmp_path / "dlbook_utils" / "book").mkdir(parents=True)
     (tmp_path / "dlbook_utils" / "data.py").write_text("x = 1\n")
-    (tmp_path / "dlbook_utils" / "book.py").write_text("y = 1\n")
+    (tmp_path / "dlbook_utils" / "book" / "page.py").write_text("y = 1\n")
     (tmp_path / "requirements.txt").write_text("numpy==1\n")
     (tmp_path / "_toc.yml").write_text("root: intro\nchapters:\n- file: one\n- file: two\n")
     for name in ("one", "two"):
@@ -30,7 +30,7 @@ def write(path, code, text="Some prose."):
 
 
 def executed(root, capsys):
-    book.run_chapters(root)
+    run.run_chapters(root)
     out = capsys.readouterr().out
     return sorted(name for name in ("one", "two") if f"{name}.ipynb: ran in" in out)
 
@@ -42,7 +42,7 @@ def test_only_what_changed_runs_again(small_book, capsys):
     assert executed(small_book, capsys) == []
     write(small_book / "one.ipynb", "print(2)")
     assert executed(small_book, capsys) == ["one"]
-    (small_book / "dlbook_utils" / "book.py").write_text("y = 2\n")  # the page's side: no chapter sees it
+    (small_book / "dlbook_utils" / "book" / "page.py").write_text("y = 2\n")  # the page's side: no chapter sees it
     assert executed(small_book, capsys) == []
     (small_book / "dlbook_utils" / "data.py").write_text("x = 2\n")
     assert executed(small_book, capsys) == ["one", "two"]
@@ -51,7 +51,7 @@ def test_only_what_changed_runs_again(small_book, capsys):
 def test_a_failing_chapter_is_named_and_the_others_are_kept(small_book, capsys):
     write(small_book / "two.ipynb", "1 / 0")
     with pytest.raises(SystemExit, match="1 of 2 chapters failed"):
-        book.run_chapters(small_book)
+        run.run_chapters(small_book)
     out = capsys.readouterr().out
     assert "two.ipynb failed" in out and "ZeroDivisionError" in out
     write(small_book / "two.ipynb", "print(3)")
@@ -59,30 +59,30 @@ def test_a_failing_chapter_is_named_and_the_others_are_kept(small_book, capsys):
 
 
 def test_changed_pins_and_added_modules_count(small_book):
-    before = book.package_fingerprint(small_book)
+    before = run.package_fingerprint(small_book)
     (small_book / "requirements.txt").write_text("numpy==2\n")
-    pins = book.package_fingerprint(small_book)
+    pins = run.package_fingerprint(small_book)
     (small_book / "dlbook_utils" / "models").mkdir()
     (small_book / "dlbook_utils" / "models" / "net.py").write_text("")
-    assert len({before, pins, book.package_fingerprint(small_book)}) == 3
+    assert len({before, pins, run.package_fingerprint(small_book)}) == 3
     shutil.rmtree(small_book / "dlbook_utils" / "models")
-    assert book.package_fingerprint(small_book) == pins
+    assert run.package_fingerprint(small_book) == pins
 
 
 def test_opening_must_hold_title_and_question(tmp_path):
     notebook = new_notebook(cells=[new_markdown_cell("# Title\n\n**Why is it so?**\n\nNeeds [x](../a/b.ipynb).")])
     nbformat.write(notebook, tmp_path / "good.ipynb")
-    opening = book.read_opening(tmp_path / "good.ipynb")
+    opening = map.read_opening(tmp_path / "good.ipynb")
     assert (opening["title"], opening["question"]) == ("Title", "Why is it so?")
     nbformat.write(new_notebook(cells=[new_markdown_cell("# Title\n\nNo question here.")]), tmp_path / "bad.ipynb")
     with pytest.raises(ValueError, match="question"):
-        book.read_opening(tmp_path / "bad.ipynb")
+        map.read_opening(tmp_path / "bad.ipynb")
 
 
 def test_a_formula_that_katex_cannot_read_is_an_error():
-    assert "katex" in book.render_formula(r"\frac{a}{b}", display=False)
+    assert "katex" in formulas.render_formula(r"\frac{a}{b}", display=False)
     with pytest.raises(ValueError, match="cannot read the formula"):
-        book.render_formula(r"\frac{a", display=True)
+        formulas.render_formula(r"\frac{a", display=True)
 
 
 def test_chapters_cannot_reach_out():

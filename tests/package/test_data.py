@@ -142,6 +142,12 @@ def assert_nothing_half_written(file):
         assert {entry.name for entry in path.parent.iterdir()} <= {"set.bin.part", "set.bin.lock"}
 
 
+def continued(server):
+    """Whether the last request asked for the rest alone (old versions of urllib3 lose the last few kilobytes)."""
+    way, wanted = server.requests[-1]
+    return way == "good" and HALF / 2 < int(wanted.removeprefix("bytes=").removesuffix("-")) <= HALF
+
+
 # ------------------------------------------------------------------------------------------------ good answers
 @pytest.mark.parametrize("way", ["good", "whole", "unsized", "slow", "endless"])
 def test_a_good_answer_is_cached_and_asked_for_once(way, server, remote):
@@ -211,7 +217,7 @@ def test_every_mirror_is_told(remote):
 def test_a_new_try_continues_where_the_last_one_broke(way, server, remote):
     assert "are kept" in fails(remote(way))
     assert data.fetch(remote("good")) == CONTENT
-    assert server.requests[-1] == ("good", f"bytes={HALF}-")
+    assert continued(server)
 
 
 def test_a_new_try_on_a_server_without_ranges_starts_again(remote):
@@ -304,14 +310,14 @@ def test_processes_that_want_the_same_file_download_it_once(server, remote):
 def test_a_killed_process_leaves_a_part_that_the_next_one_continues(server, remote):
     process, part = child(f"{server.base}/stuck/"), cached(remote("good")).parent / "set.bin.part"
     deadline = time.monotonic() + 30
-    while not (part.exists() and part.stat().st_size == HALF):
+    while not (part.exists() and part.stat().st_size > HALF / 2):
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert_nothing_half_written(remote("good"))
     assert data.fetch(remote("good")) == CONTENT
-    assert server.requests[-1] == ("good", f"bytes={HALF}-")
+    assert continued(server)
 
 
 # ------------------------------------------------------------------------------------------------ load, whole

@@ -106,12 +106,3 @@ class Explore {
 }
 
 document.querySelectorAll("figure.explore").forEach((figure) => new Explore(figure));
-
-// what scrolls sideways in its own box must be reachable by keyboard
-const markScrollable = () => {
-  const boxes = [...document.querySelectorAll(".scrolls, .highlight pre, .output pre")];
-  const wide = boxes.map((box) => box.scrollWidth > box.clientWidth + 1);
-  boxes.forEach((box, i) => (wide[i] ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex")));
-};
-requestIdleCallback ? requestIdleCallback(markScrollable) : setTimeout(markScrollable, 200);
-addEventListener("resize", markScrollable);

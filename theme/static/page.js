@@ -1,0 +1,19 @@
+// Small services of every page.
+"use strict";
+
+// What scrolls sideways in its own box must be in reach of the keyboard; the theme sees to code and output. To measure all boxes at
+// once would lay out the whole chapter while it is loading: each is measured when the reader comes near, all when she starts to tab.
+const boxes = document.querySelectorAll(".scrolls");
+const markScrollable = (box) => {
+  if (box.scrollWidth > box.clientWidth + 1) box.setAttribute("tabindex", "0");
+  else box.removeAttribute("tabindex");
+};
+const approaching = new IntersectionObserver(
+  (entries) => entries.filter((entry) => entry.isIntersecting).forEach((entry) => markScrollable(entry.target)),
+  { rootMargin: "600px" },
+);
+boxes.forEach((box) => approaching.observe(box));
+addEventListener("keydown", (event) => event.key === "Tab" && boxes.forEach(markScrollable), { once: true });
+
+// Summaries beside search results are fetched page by page, which a browser refuses to a book opened from a disk.
+if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
