@@ -123,18 +123,21 @@ def draw_graph(ax: mpl.axes.Axes, root, names: dict) -> None:
         nodes = sorted((n for n in column if column[n] == c), key=lambda n: not n.parents)
         heights = (0, -1.15, 1.15) if nodes[0].parents else (0.6, -0.6, 1.8)
         place |= {n: (depth - c, height) for n, height in zip(nodes, heights, strict=False)}
+    boxes = {}
     for node, (x, y) in place.items():
-        for parent in node.parents:
-            arrow = {"arrowstyle": "-|>", "color": "0.45", "shrinkA": 26, "shrinkB": 26, "lw": 1.2}
-            ax.annotate("", xy=(x, y), xytext=place[parent], arrowprops=arrow)
         box = {"boxstyle": "round,pad=0.35" if node.parents else "square,pad=0.35", "fc": "white", "ec": "0.25"}
         op = {"*": "×", "-": "−", "**2": "square"}.get(node.op, node.op)
         title = "\n".join(part for part in (names.get(node, ""), op) if part)
-        ax.text(x, y, title, ha="center", va="center", bbox=box, fontsize=12)
+        boxes[node] = ax.text(x, y, title, ha="center", va="center", bbox=box, fontsize=12).get_bbox_patch()
         value, grad = (f"{float(number):.3f}".replace("-", "−") for number in (node.value, node.grad))
-        ground = {"fc": "white", "ec": "none", "pad": 1}  # an arrow passes under a number, not through it
-        ax.text(x, y + 0.3, value, ha="center", va="bottom", color=COLORS["blue"], bbox=ground)
-        ax.text(x, y - 0.3, grad, ha="center", va="top", color=COLORS["orange"], weight="bold", bbox=ground)
+        ax.text(x, y + 0.3, value, ha="center", va="bottom", color=COLORS["blue"])
+        ax.text(x, y - 0.3, grad, ha="center", va="top", color=COLORS["orange"], weight="bold")
+    for node, (x, y) in place.items():
+        for parent in node.parents:  # from side to side of the boxes, past the numbers above and below them
+            ends = {"patchA": boxes[parent], "patchB": boxes[node], "shrinkA": 3, "shrinkB": 3}
+            arrow = {"arrowstyle": "-|>", "color": "0.45", "lw": 1.2} | ends
+            left, height = place[parent]
+            ax.annotate("", xy=(x - 0.12, y), xytext=(left + 0.1, height), arrowprops=arrow)
     heights = [y for _, y in place.values()]
     ax.set(xlim=(-0.5, depth + 0.5), ylim=(min(heights) - 0.65, max(heights) + 0.6))
     ax.axis("off")
@@ -156,11 +159,12 @@ def decision_regions(ax: mpl.axes.Axes, scores, X: np.ndarray, y: np.ndarray, re
 
 
 def show_images(axes, images: np.ndarray, titles: list[str]) -> None:
-    """Draw grey images (n, H, W) with values in [0, 1], dark on light, one in each of `axes`, with its title above."""
+    """Draw grey images (n, H, W) with values in [0, 1], dark on light, one in each of `axes`, framed, titled above."""
     for ax, image, title in zip(np.ravel(axes), images, titles, strict=True):
         ax.imshow(1 - image, cmap="gray", vmin=0, vmax=1)
-        ax.set_title(title, loc="center", fontsize=11)
-        ax.axis("off")
+        ax.set_title(title, loc="center", fontsize=12.5)
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set(visible=True, color="0.7")  # the frame: where the picture ends
 
 
 def two_sided() -> mpl.colors.Colormap:
@@ -173,7 +177,7 @@ def show_numbers(ax: mpl.axes.Axes, numbers: np.ndarray, title: str, window: tup
     limit = max(np.abs(numbers).max(), 1)
     ax.imshow(numbers, cmap=two_sided(), vmin=-2.5 * limit, vmax=2.5 * limit)
     for (i, j), number in np.ndenumerate(numbers):
-        ax.text(j, i, f"{number:g}".replace("-", "\N{MINUS SIGN}"), ha="center", va="center", fontsize=12)
+        ax.text(j, i, f"{number:g}".replace("-", "\N{MINUS SIGN}"), ha="center", va="center")
     ax.set_xticks(np.arange(-0.5, numbers.shape[1]), labels=[])
     ax.set_yticks(np.arange(-0.5, numbers.shape[0]), labels=[])
     ax.grid(color="0.8", lw=0.8)
@@ -183,7 +187,7 @@ def show_numbers(ax: mpl.axes.Axes, numbers: np.ndarray, title: str, window: tup
         corner, (height, width) = (window[1] - 0.5, window[0] - 0.5), window[2:]
         frame = {"fill": False, "ec": COLORS["black"], "lw": 2.5, "zorder": 3, "clip_on": False}
         ax.add_patch(mpl.patches.Rectangle(corner, width, height, **frame))
-    ax.set_title(title, loc="center", fontsize=11)
+    ax.set_title(title, loc="center", fontsize=12.5)
 
 
 def draw_architecture(ax: mpl.axes.Axes, rows: list, input_shape: tuple[int, ...]) -> None:
@@ -201,14 +205,14 @@ def draw_architecture(ax: mpl.axes.Axes, rows: list, input_shape: tuple[int, ...
             for k in range(count):
                 corner = (x + 0.05 * k, -side / 2 + 0.025 * (count - 1 - 2 * k))
                 ax.add_patch(mpl.patches.Rectangle(corner, side, side, fc=palette["conv"], ec="0.25", lw=0.7))
-            width, label = side + 0.05 * (count - 1), f"{shape[0]} @ {shape[1]}×{shape[2]}"
+            width, label = side + 0.05 * (count - 1), f"{shape[0]} of\n{shape[1]}×{shape[2]}"
         else:
             width, height = 0.14, 0.35 + 1.1 * shape[0] / longest
             box = mpl.patches.Rectangle((x, -height / 2), width, height, fc=palette["vector"], ec="0.25", lw=0.9)
             ax.add_patch(box)
             label = f"{shape[0]}"
-        ax.text(x + width / 2, 1.0, name, ha="center", va="bottom", fontsize=11, weight="bold")
-        ax.text(x + width / 2, -1.0, label, ha="center", va="top", fontsize=10)
+        ax.text(x + width / 2, 1.0, name, ha="center", va="bottom", fontsize=12, weight="bold")
+        ax.text(x + width / 2, -1.0, label, ha="center", va="top", fontsize=11.5)
         x += max(width, 0.42) + 0.3
-    ax.set(xlim=(-0.35, x - 0.1), ylim=(-1.3, 1.3), aspect="equal")
+    ax.set(xlim=(-0.35, x - 0.1), ylim=(-1.6, 1.3), aspect="equal")
     ax.axis("off")

@@ -118,7 +118,18 @@ def _control_html(knob: dict, identity: str) -> str:
     )
 
 
+def _mark_live_cells(app: Any, doctree: nodes.document, page: str) -> None:
+    """Tell cells with a widget apart: the page lays the others out late."""
+    for widget in doctree.findall(Explore):
+        cell = widget.parent
+        while cell is not None and "cell" not in cell.get("classes", []):
+            cell = cell.parent
+        if cell is not None:
+            cell["classes"].append("cell-alive")
+
+
 def setup(app: Any) -> None:
     """Teach Sphinx the two kinds of nodes."""
+    app.connect("doctree-resolved", _mark_live_cells)
     app.add_node(Picture, html=(_visit_picture, None))
     app.add_node(Explore, html=(_visit_explore, None))

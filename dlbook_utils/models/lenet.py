@@ -19,7 +19,7 @@ class LeNet5(nn.Module):
     def __init__(self, num_classes: int = 10, input_size: int = 28):
         super().__init__()
         if input_size not in (28, 32):
-            raise ValueError(f"LeNet-5 takes 28x28 or 32x32 images, not {input_size}x{input_size}")
+            raise ValueError(f"LeNet-5 takes images of side 28 or 32, not {input_size}")
         self.conv1 = nn.Conv2d(1, 6, kernel_size=5, padding=(32 - input_size) // 2)
         self.pool1 = nn.AvgPool2d(2)
         self.conv2 = nn.Conv2d(6, 16, kernel_size=5)
@@ -40,7 +40,8 @@ class LeNet5(nn.Module):
 # Table I of the paper: the maps of S2 that each of the sixteen maps of C3 is connected to
 C3_TABLE = (
     [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5], [0, 4, 5], [0, 1, 5]]
-    + [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5], [0, 3, 4, 5], [0, 1, 4, 5], [0, 1, 2, 5]]
+    + [[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]]
+    + [[0, 3, 4, 5], [0, 1, 4, 5], [0, 1, 2, 5]]
     + [[0, 1, 3, 4], [1, 2, 4, 5], [0, 2, 3, 5]]
     + [[0, 1, 2, 3, 4, 5]]
 )
@@ -91,17 +92,16 @@ class PartialConv2d(nn.Module):
 
     def __init__(self, num_inputs: int, table: list[list[int]], k: int):
         super().__init__()
-        self.pairs = [(i, source) for i, sources in enumerate(table) for source in sources]
+        self.pairs = [(i, c) for i, sources in enumerate(table) for c in sources]
         self.shape = (len(table), num_inputs, k, k)
-        bound = (num_inputs * k * k) ** -0.5
-        self.weight = nn.Parameter(torch.empty(len(self.pairs), k, k).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(len(table)).uniform_(-bound, bound))
+        a = (num_inputs * k * k) ** -0.5
+        self.weight = nn.Parameter(torch.empty(len(self.pairs), k, k).uniform_(-a, a))
+        self.bias = nn.Parameter(torch.empty(len(table)).uniform_(-a, a))
 
     def forward(self, X: torch.Tensor) -> torch.Tensor:
         """Return the feature maps: an ordinary convolution whose missing kernels are zero."""
-        kernels = X.new_zeros(self.shape)
-        rows, columns = zip(*self.pairs)
-        kernels = kernels.index_put((torch.tensor(rows), torch.tensor(columns)), self.weight)
+        places = tuple(torch.tensor(self.pairs).T)
+        kernels = X.new_zeros(self.shape).index_put(places, self.weight)
         return F.conv2d(X, kernels, self.bias)
 
 
@@ -121,7 +121,8 @@ def digit_codes() -> torch.Tensor:
     """The ten bitmaps as targets for F6: (10, 84) of +1 (ink) and -1 (paper), each digit read row by row."""
     rows = [line.split() for line in BITMAPS.split("\n") if line]
     digits = ["".join(row[d] for row in rows) for d in range(10)]
-    return torch.tensor([[1.0 if pixel == "#" else -1.0 for pixel in digit] for digit in digits])
+    ink = torch.tensor([[pixel == "#" for pixel in digit] for digit in digits])
+    return 2.0 * ink - 1.0
 
 
 class LeNet5_1998(nn.Module):

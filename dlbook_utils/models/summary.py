@@ -39,7 +39,8 @@ def layer_table(model: nn.Module, X: torch.Tensor) -> list[SimpleNamespace]:
         shape = tuple(layer.output.shape[1:])
         parameters = sum(p.numel() for p in layer.module.parameters())
         weight = getattr(layer.module, "weight", None)
-        multiply_adds = 0 if weight is None else weight.numel() * math.prod(shape[1:])
+        work = 0 if weight is None else weight.numel() * math.prod(shape[1:])
         row = {"name": name, "kind": type(layer.module).__name__, "shape": shape}
-        rows.append(SimpleNamespace(**row, parameters=parameters, multiply_adds=multiply_adds))
+        row |= {"parameters": parameters, "multiply_adds": work}
+        rows.append(SimpleNamespace(**row))
     return rows

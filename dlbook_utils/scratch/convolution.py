@@ -31,12 +31,22 @@ class Conv2d:
     """Convolution with square kernels, stride 1 and a frame of `padding` zeros.
 
     (N, C, H, W) -> (N, F, H+2p-k+1, W+2p-k+1). `W` is (F, C, k, k), normal with variance 2 / (C k k) at the start; `b`
-    is (F,), zero at the start.
+    is (F,), zero at the start. `dtype` is float64 for proofs, float32 for speed.
     """
 
-    def __init__(self, num_inputs: int, num_outputs: int, k: int, rng: np.random.Generator, padding: int = 0):
-        self.W = rng.normal(0, np.sqrt(2 / (num_inputs * k * k)), (num_outputs, num_inputs, k, k))
-        self.b = np.zeros(num_outputs)
+    def __init__(
+        self,
+        num_inputs: int,
+        num_outputs: int,
+        k: int,
+        rng: np.random.Generator,
+        padding: int = 0,
+        dtype: type = np.float64,
+    ):
+        shape = (num_outputs, num_inputs, k, k)
+        spread = np.sqrt(2 / (num_inputs * k * k))
+        self.W = rng.normal(0, spread, shape).astype(dtype)
+        self.b = np.zeros(num_outputs, dtype)
         self.padding = padding
 
     def forward(self, X: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ def test_get_model_lists_the_names_when_misspelt():
         models.get_model("lenet_5")
     with pytest.raises(ValueError, match="ten digits"):
         models.get_model("lenet5_1998", num_classes=26)
-    with pytest.raises(ValueError, match="28x28 or 32x32"):
+    with pytest.raises(ValueError, match="side 28 or 32, not 64"):
         models.get_model("lenet5", input_size=64)
 
 
