@@ -3,6 +3,7 @@
 import atexit
 import functools
 import html
+import re
 from typing import Any
 
 from docutils import nodes
@@ -46,8 +47,24 @@ def _formula_or_warning(translator: Any, node: nodes.Element, display: bool) -> 
 
 
 def _visit_inline_formula(translator: Any, node: nodes.Element) -> None:
-    translator.body.append(f'<span class="math">{_formula_or_warning(translator, node, display=False)}</span>')
+    formula = f'<span class="math">{_formula_or_warning(translator, node, display=False)}</span>'
+    before, after = node.get("before", ""), node.get("after", "")
+    if before or after:
+        formula = f'<span class="unbroken">{before}{formula}{after}</span>'
+    translator.body.append(formula)
     raise nodes.SkipNode
+
+
+def _bind_punctuation(app: Any, doctree: nodes.document, page: str) -> None:
+    """Keep a formula on one line with the bracket before it and the comma after it."""
+    for formula in list(doctree.findall(nodes.math)):
+        index, parent = formula.parent.index(formula), formula.parent
+        if index + 1 < len(parent) and isinstance(parent[index + 1], nodes.Text):
+            formula["after"] = re.match(r"[.,;:!?)”’]*", parent[index + 1])[0]
+            parent[index + 1] = nodes.Text(parent[index + 1][len(formula["after"]) :])
+        if index and isinstance(parent[index - 1], nodes.Text) and parent[index - 1].endswith(("(", "“")):
+            formula["before"] = parent[index - 1][-1]
+            parent[index - 1] = nodes.Text(parent[index - 1][:-1])
 
 
 def _visit_block_formula(translator: Any, node: nodes.Element) -> None:
@@ -57,4 +74,5 @@ def _visit_block_formula(translator: Any, node: nodes.Element) -> None:
 
 def setup(app: Any) -> None:
     """Make KaTeX a renderer that `html_math_renderer` can name."""
+    app.connect("doctree-resolved", _bind_punctuation)
     app.add_html_math_renderer("katex", (_visit_inline_formula, None), (_visit_block_formula, None))
