@@ -3,7 +3,7 @@
 Three faces, chosen by the environment variable `DLBOOK_EXPLORE`:
 
 - unset: ipywidgets (7 or 8) in a live kernel, recomputing when a control is released;
-- `static`: the book's build; the whole grid is drawn, `book.py` and `theme/static/explore.js` put it on the page;
+- `static`: the book's build; the whole grid is drawn, `book/` and `theme/static/explore.js` put it on the page;
 - `check`: the tests; `draw` is called at the start value and at every corner of the grid.
 """
 

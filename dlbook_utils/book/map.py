@@ -69,7 +69,7 @@ def _part_html(app: Any, page: str, root: Path, part: dict, chapters: dict[Path,
             f'<li><a href="{html.escape(link)}"><strong>{html.escape(chapter["title"])}</strong>'
             f"<span>{html.escape(chapter['question'])}</span>{needs}</a></li>"
         )
-    return f"<section><h2>{html.escape(part['caption'])}</h2><ol>{''.join(cards)}</ol></section>" if cards else ""
+    return f"<section><h3>{html.escape(part['caption'])}</h3><ol>{''.join(cards)}</ol></section>" if cards else ""
 
 
 def setup(app: Any) -> None:

@@ -73,7 +73,7 @@ def test_cells_are_short(chapter):
     lengths = [sum(bool(line.strip()) for line in c.source.splitlines()) for c in code_cells(notebook)]
     assert statistics.median(lengths) <= 8
     assert max(lengths) <= 30
-    wide = [line for c in code_cells(notebook) for line in c.source.splitlines() if len(line) > 100]
+    wide = [line for c in code_cells(notebook) for line in c.source.splitlines() if len(line) > 88]
     assert not wide, f"lines of code that a page cannot hold: {wide}"
 
 
