@@ -46,7 +46,7 @@ $(VENV)/installed: requirements.txt pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The book needs Python 3.11 or newer, this is " + sys.version)'
 	@echo "Setting up $(VENV) with the pinned versions (once; a few minutes) ..."
 	@python3 -m venv $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --progress-bar on -r requirements.txt
+	@$(PY) -m pip install --disable-pip-version-check -r requirements.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 

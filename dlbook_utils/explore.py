@@ -95,6 +95,8 @@ def _read_knobs(draw: Callable, knobs: dict, start: dict) -> list[Knob]:
         )
     if not knobs:
         raise ValueError("explore needs at least one knob: write explore(draw, lr=[0.01, 0.1, 1.0]).")
+    if not isinstance(start, dict):
+        raise TypeError("start is no knob but says which values are shown first: write start={'lr': 0.1}.")
     _check_names(draw, knobs)
     for name in start:
         if name not in knobs:

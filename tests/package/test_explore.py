@@ -55,6 +55,7 @@ def use(monkeypatch, mode):
         (ValueError, "twice", lambda: explore(draw, lr=[1, 2, 1])),
         (ValueError, "not among", lambda: explore(draw, lr=[1, 2], start={"lr": 3})),
         (ValueError, "start names 'rl'", lambda: explore(draw, lr=[1, 2], start={"rl": 1})),
+        (TypeError, "start is no knob", lambda: explore(draw, lr=[1, 2], start=[1, 2])),
         (ValueError, "use fewer values", lambda: explore(draw, lr=range(1, 20), depth=range(20))),
         (TypeError, "a function that returns a figure", lambda: explore("draw", lr=[1])),
         (TypeError, "return fig", lambda: explore(lambda lr: plt.subplots()[0] and None, lr=[1])),
