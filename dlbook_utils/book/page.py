@@ -23,6 +23,8 @@ from .formulas import KATEX
 
 # scripts and styles that Jupyter Book's extensions put on every page, and that this book has no use for
 UNUSED = ("thebe", "toggle", "design-tabs", "DOCUMENTATION_OPTIONS.")
+# the theme's own, which it would load last, too
+THEME_SCRIPTS = ["_static/scripts/bootstrap.js", "_static/scripts/pydata-sphinx-theme.js"]
 # style sheets in the order in which the theme loads them, the book's own last
 SHEETS = ["basic.css", "styles/theme.css", "styles/pydata-sphinx-theme.css", "pygments.css"]
 SHEETS += ["styles/sphinx-book-theme.css", "copybutton.css", "mystnb.*.css", "katex.css", "book.css"]
@@ -41,20 +43,14 @@ def _describe(app: Any, page: str, template: str, context: dict, doctree: nodes.
 
 
 def _lighten(app: Any, page: str, template: str, context: dict, doctree: nodes.document | None) -> None:
-    """Drop unused scripts, hold the page up for none of the others, and leave the style to the bundle."""
-    texts = [f"{script.filename} {script.attributes.get('body')}" for script in context["script_files"]]
-    used = [s for s, text in zip(context["script_files"], texts) if not any(name in text for name in UNUSED)]
-    context["script_files"], context["css_files"] = [_deferred(script, page) for script in used], []
+    """Drop unused scripts, let the page be painted before the others run, and leave the style to the bundle."""
+    scripts = [(str(script.filename or ""), script.attributes.get("body")) for script in context["script_files"]]
+    used = [name for name, body in scripts if not any(word in f"{name} {body}" for word in UNUSED)]
+    # the search page's own script runs while the page is read, and needs Sphinx's before it
+    early = [name for name in used if page == "search" and re.search("doctools|documentation_opt|sphinx_hi", name)]
+    context["script_files"], context["css_files"] = early, []
+    context["late_scripts"] = [name for name in used if name not in early] + THEME_SCRIPTS
     context["body"] = PLAIN_TOKEN.sub(r"\1", context.get("body", ""))
-
-
-def _deferred(script: Any, page: str) -> Any:
-    """The script, to be run once the page is read; a new object, since all pages share the old one."""
-    # the search page's own script runs while the page is read, and needs these two before it
-    needed_at_once = page == "search" and re.search("doctools|documentation_options", str(script.filename))
-    if not script.filename or needed_at_once:
-        return script
-    return type(script)(script.filename, priority=script.priority, **{**script.attributes, "defer": "defer"})
 
 
 def _box_tables(app: Any, doctree: nodes.document, page: str) -> None:

@@ -12,7 +12,8 @@ const layOut = (deadline) => {
   }
   if (lazyPieces.length) requestIdleCallback(layOut);
 };
-if (window.requestIdleCallback) addEventListener("load", () => requestIdleCallback(layOut));
+// not before the fonts are there: they would make it lay out everything once more, all at once
+if (window.requestIdleCallback) document.fonts.ready.then(() => requestIdleCallback(layOut));
 else lazyPieces.forEach((piece) => (piece.style.contentVisibility = "visible"));
 
 // What scrolls sideways in its own box must be in reach of the keyboard; the theme sees to code and output. To measure all boxes at
@@ -28,6 +29,3 @@ const approaching = new IntersectionObserver(
 );
 boxes.forEach((box) => approaching.observe(box));
 addEventListener("keydown", (event) => event.key === "Tab" && boxes.forEach(markScrollable), { once: true });
-
-// Summaries beside search results are fetched page by page, which a browser refuses to a book opened from a disk.
-if (location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
