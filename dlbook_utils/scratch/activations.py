@@ -1,7 +1,7 @@
-"""Activation functions as pairs: the value `f(z)` and the slope `f'(z)`, elementwise, and softmax with its backward pass.
+"""Activation functions as pairs, the value `f(z)` and the slope `f'(z)`, and softmax with its backward pass.
 
-Arrays of any shape; float32 stays float32. No value overflows: inputs of size 10,000 and more are safe. Taught in
-*Activation functions* (chapters/learning/activations.ipynb).
+All but softmax work on each number by itself; any shape, and float32 stays float32. No value overflows:
+inputs of size 10,000 are safe. Taught in *Activation functions* (chapters/learning/activations.ipynb).
 """
 
 import math

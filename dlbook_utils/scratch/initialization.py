@@ -8,7 +8,7 @@ import numpy as np
 
 
 def glorot_std(num_inputs: int, num_outputs: int) -> float:
-    """Spread `sqrt(2 / (D + K))` for units whose slope at zero is one (Glorot and Bengio 2010, equation 12)."""
+    """Spread `sqrt(2 / (D + K))` for units whose slope at zero is one (Glorot and Bengio, AISTATS 2010)."""
     return np.sqrt(2 / (num_inputs + num_outputs))
 
 
@@ -40,7 +40,7 @@ def he_uniform(num_inputs: int, num_outputs: int, rng: np.random.Generator) -> n
 
 
 def orthogonal(num_inputs: int, num_outputs: int, rng: np.random.Generator) -> np.ndarray:
-    """Random (D, K) matrix whose singular values are all one (Saxe et al. 2014, arXiv:1312.6120); `orthogonal_`."""
+    """Random (D, K) matrix whose singular values are all one (Saxe et al. 2013, arXiv:1312.6120); `orthogonal_`."""
     tall, wide = max(num_inputs, num_outputs), min(num_inputs, num_outputs)
     Q, R = np.linalg.qr(rng.normal(size=(tall, wide)))
     Q = Q * np.sign(np.diag(R))

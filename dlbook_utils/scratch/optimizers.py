@@ -1,7 +1,7 @@
 """Optimizers: they know parameters and gradients, and nothing of the net.
 
-All have one interface: `Rule(params, ...)` keeps the list of arrays `params`, and `step(grads)` changes them in place, with
-the gradients in the same order and of the same shapes. Two lists of different lengths raise `ValueError`.
+All have one interface: `Rule(params, ...)` keeps the list of arrays `params`, and `step(grads)` changes them in place,
+with the gradients in the same order and of the same shapes. Two lists of different lengths raise `ValueError`.
 
 `SGD` is taught in *Backpropagation* (chapters/learning/backprop.ipynb), all others and the schedules in *Optimizers*
 (chapters/learning/optimizers.ipynb).
@@ -251,5 +251,5 @@ def cosine(t: int, total: int) -> float:
 
 
 def warm_up(t: int, steps: int) -> float:
-    """The share of the learning rate at step `t` (from 0): a ramp that reaches 1 at the `steps`-th step, and stays there."""
+    """The share of the learning rate at step `t` (from 0): a ramp that reaches 1 at the `steps`-th, and stays there."""
     return min(1.0, (t + 1) / steps)
