@@ -31,8 +31,11 @@ class Conv2d:
     """Convolution with square kernels, stride 1 and a frame of `padding` zeros.
 
     (N, C, H, W) -> (N, F, H+2p-k+1, W+2p-k+1). `W` is (F, C, k, k), normal with variance 2 / (C k k) at the start; `b`
-    is (F,), zero at the start. `dtype` is float64 for proofs, float32 for speed.
+    is (F,), zero at the start. `dtype` is float64 for proofs, float32 for speed. Set `wants_dX = False` on
+    the layer next to the data: `backward` then returns None and saves a correlation.
     """
+
+    wants_dX = True  # the layer next to the data may say False
 
     def __init__(
         self,
@@ -54,13 +57,15 @@ class Conv2d:
         self.X = pad(X, self.padding)
         return correlate(self.X, self.W) + self.b[:, None, None]
 
-    def backward(self, dZ: np.ndarray) -> np.ndarray:
-        """Take dloss/dZ (N, F, H', W'), set `dW` and `db`, return dloss/dX with the shape of the input."""
+    def backward(self, dZ: np.ndarray) -> np.ndarray | None:
+        """Take dloss/dZ (N, F, H', W'), set `dW` and `db`, return dloss/dX with the input's shape, if wanted."""
         F, C, k, _ = self.W.shape
         p = self.padding
         self.db = dZ.sum(axis=(0, 2, 3))
         rows = window_rows(self.X, k).reshape(-1, C * k * k)
         self.dW = (dZ.transpose(1, 0, 2, 3).reshape(F, -1) @ rows).reshape(self.W.shape)
+        if not self.wants_dX:
+            return None
         flipped = self.W[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
         dX = correlate(pad(dZ, k - 1), flipped)
         return dX[:, :, p : dX.shape[2] - p, p : dX.shape[3] - p]

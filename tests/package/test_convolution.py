@@ -57,6 +57,16 @@ def test_conv2d_agrees_with_pytorch(rng, k, padding):
         np.testing.assert_allclose(ours, theirs, **EXACT)
 
 
+def test_conv2d_next_to_the_data_keeps_its_gradient_to_itself(rng):
+    X, layer = rng.normal(size=(2, 1, 5, 5)), Conv2d(1, 3, 3, rng)
+    dZ = rng.normal(size=layer.forward(X).shape)
+    assert layer.backward(dZ).shape == X.shape
+    dW, db = layer.grads
+    layer.wants_dX = False
+    assert layer.backward(dZ) is None
+    assert np.array_equal(layer.dW, dW) and np.array_equal(layer.db, db)
+
+
 def test_conv2d_starts_with_the_promised_variance_and_keeps_float32(rng):
     layer = Conv2d(8, 64, 5, rng)
     assert layer.W.var() == pytest.approx(2 / (8 * 25), rel=0.05)

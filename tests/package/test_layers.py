@@ -56,6 +56,17 @@ def test_net_agrees_with_finite_differences(batch):
     )
 
 
+def test_the_first_layer_may_keep_the_gradient_of_the_data_to_itself(batch):
+    X, y = batch
+    net, lean = make_net(), make_net()
+    lean.layers[0].wants_dX = False
+    dz = softmax_cross_entropy(net.forward(X), y)[1]
+    lean.forward(X)
+    assert net.backward(dz).shape == X.shape and lean.backward(dz) is None
+    for ours, same in zip(net.grads, lean.grads):
+        assert np.array_equal(ours, same)
+
+
 def test_net_agrees_with_pytorch(batch):
     X, y = batch
     net = make_net()
