@@ -11,6 +11,7 @@ import sys
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -78,10 +79,13 @@ def _picture_bundle(fig: Figure, include=None, exclude=None) -> dict:
 
 def to_image(fig: Figure, scale: float = 2) -> Image.Image:
     """Render `fig` as an RGB image with `scale` device pixels per CSS pixel."""
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="rgba", dpi=CSS_DPI * scale, facecolor="white")
-    size = tuple(int(inches * CSS_DPI * scale) for inches in fig.get_size_inches())
-    return Image.frombuffer("RGBA", size, buffer.getbuffer()).convert("RGB")
+    dpi, fig.dpi = fig.dpi, CSS_DPI * scale
+    try:
+        canvas = FigureCanvasAgg(fig)
+        canvas.draw()
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    finally:
+        fig.dpi = dpi
 
 
 def css_size(fig: Figure) -> tuple[int, int]:

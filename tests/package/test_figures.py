@@ -41,3 +41,18 @@ def test_show_images_wants_one_title_an_image():
     with pytest.raises(ValueError):
         plotting.show_images(axes, np.zeros((2, 8, 8)), ["a"])
     plt.close(fig)
+
+
+@pytest.mark.parametrize("width", [1.15, 4.6, 6.4])
+@pytest.mark.parametrize("scale", [1, 1.5, 2])
+def test_a_picture_is_whole_whatever_its_size(width, scale):
+    """Widths in inches are seldom whole in pixels: a row of pixels too short would shear the picture."""
+    fig = plt.figure(figsize=(width, 2.3))
+    fig.add_axes([0, 0, 0.5, 1]).set_facecolor("black")
+    dpi = fig.dpi
+    image = np.asarray(plotting.to_image(fig, scale))
+    plt.close(fig)
+    assert fig.dpi == dpi
+    assert image.shape == (pytest.approx(230 * scale, abs=1), pytest.approx(100 * width * scale, abs=1), 3)
+    middle = image.shape[1] // 2
+    assert (image[3:-3, 3 : middle - 3] == 0).all() and (image[:, middle + 3 :] == 255).all()
