@@ -11,6 +11,7 @@ from .conftest import HTML, NARROW, WIDE, pages
 
 pytestmark = pytest.mark.skipif(not HTML.exists(), reason="no built book: `make book` builds it")
 GENERATED = {"genindex.html", "search.html", "index.html"}
+CHAPTERS = [page for page in pages() if page.startswith("chapters/")]
 
 
 def test_the_book_is_built():
@@ -47,6 +48,22 @@ def test_description_and_one_heading(page):
     text = (HTML / page).read_text()
     assert len(re.search(r'<meta name="description" content="([^"]*)"', text)[1]) > 50
     assert len(re.findall(r"<h1[ >]", text.split('<article class="bd-article">')[1])) == 1
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_what_a_cell_shows_is_meant(page):
+    """Printed, drawn or a card, not the value of a last line, such as Matplotlib's `[Text(0.5, 0, ...)]`."""
+    leaked = re.findall(r'<div class="output text_plain.*?</div>', (HTML / page).read_text(), re.S)
+    assert not leaked, [re.sub("<[^>]*>", "", text).strip() for text in leaked]
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_code_and_output_fit_a_wide_page(open_page, page):
+    tab = open_page(page, WIDE)
+    tab.evaluate("document.querySelectorAll('details').forEach(folded => folded.open = true)")
+    cut = tab.evaluate("""[...document.querySelectorAll('article pre')]
+        .filter(box => box.scrollWidth > box.clientWidth).map(box => box.textContent.slice(0, 200))""")
+    assert not cut, cut
 
 
 class _Links(html.parser.HTMLParser):
