@@ -28,7 +28,7 @@ EXPLORE_MIME = "application/vnd.dlbook.explore+json"
 MAX_BYTES = 400_000  # of pictures in one static widget
 MAX_PICTURES = 64
 SCALE = 1.5  # device pixels per CSS pixel: sharp on a phone, half the bytes of 2
-LABELS = {"lr": "learning rate"}
+LABELS = {"lr": "learning rate", "lam": "strength λ"}
 
 
 @dataclass(frozen=True)
