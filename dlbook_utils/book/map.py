@@ -63,11 +63,12 @@ def _part_html(app: Any, page: str, root: Path, part: dict, chapters: dict[Path,
             continue
         chapter = chapters[path]
         link = app.builder.get_relative_uri(page, entry["file"])
-        titles = [chapters[need]["title"] for need in chapter["needs"] if need in chapters and need != path]
-        needs = f"<small>builds on {html.escape(', '.join(titles))}</small>" if titles else ""
+        needs = dict.fromkeys(need for need in chapter["needs"] if need in chapters and need != path)
+        titles = [chapters[need]["title"] for need in needs]
+        needed = f"<small>builds on {html.escape(', '.join(titles))}</small>" if titles else ""
         cards.append(
             f'<li><a href="{html.escape(link)}"><strong>{html.escape(chapter["title"])}</strong>'
-            f"<span>{html.escape(chapter['question'])}</span>{needs}</a></li>"
+            f"<span>{html.escape(chapter['question'])}</span>{needed}</a></li>"
         )
     return f"<section><h3>{html.escape(part['caption'])}</h3><ol>{''.join(cards)}</ol></section>" if cards else ""
 

@@ -21,7 +21,8 @@ class Normalization:
     """Base of the layers that end with `gamma * x_hat + beta`, one gain and one shift a feature."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, dtype: type = np.float64):
-        self.gamma, self.beta = np.ones(num_features, dtype), np.zeros(num_features, dtype)
+        self.gamma = np.ones(num_features, dtype)
+        self.beta = np.zeros(num_features, dtype)
         self.eps = eps
 
     @property
