@@ -114,8 +114,23 @@ def test_equation_numbers_are_unique_and_exist(chapter):
     text = "\n".join(prose(notebook))
     numbers = re.findall(r"\\tag\{([^}]*)\}", text)
     assert len(numbers) == len(set(numbers)) > 3
-    cited = set(re.findall(r"(?<![\w$\\{])\((\d+\.\d+)\)(?!\$)", text))
+    cited = set(re.findall(r"(?<![\w$\\{])\((\d+\.\d+)\)(?!\$| of \[)", text))
     assert cited <= set(numbers), f"cited, but not there: {sorted(cited - set(numbers))}"
+
+
+def test_one_spelling(chapter):
+    """The field writes regularization, so the book writes -ize throughout (and colour: Oxford spelling)."""
+    stems = "regular|normal|minim|maxim|optim|general|initial|standard|summar|memor|penal|factor|organ|recogn|real"
+    _, notebook = chapter
+    assert not re.findall(rf"\w*(?:{stems})is(?:e|ed|es|ing|er|ers|ation|ations)\b|learnt", "\n".join(prose(notebook)))
+
+
+def test_equations_of_other_chapters_exist(chapter):
+    """They are cited as `equation (2.12) of [Learning from data](../origins/concepts.ipynb)`."""
+    path, notebook = chapter
+    for number, target in re.findall(r"\((\d+\.\d+)\) of \[[^\]]*\]\(([^)#]+)\)", "\n".join(prose(notebook))):
+        there = "\n".join(prose(nbformat.read(path.parent / target, as_version=4)))
+        assert f"\\tag{{{number}}}" in there, f"{target} has no equation ({number})"
 
 
 def test_links_between_files_lead_somewhere(chapter):
