@@ -24,8 +24,8 @@ def test_the_book_is_built():
 def test_page_is_sound_and_accessible(open_page, page, viewport, theme):
     tab = open_page(page, viewport, theme)
     tab.wait_for_timeout(300)
-    # all laid out, as page.js does in idle time: until then a long list takes less room than its words, and they seem to
-    # lie over the next paragraph
+    # all laid out, as page.js does in idle time: until then a long list takes less room than its words, and they seem
+    # to lie over the next paragraph
     tab.add_style_tag(content=".bd-article * { content-visibility: visible !important; }")
     assert tab.evaluate("document.documentElement.dataset.theme") == theme
     assert tab.evaluate("document.documentElement.scrollWidth") <= viewport["width"], "the page itself scrolls sideways"
